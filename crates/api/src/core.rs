@@ -1,0 +1,3 @@
+//! The core group, whose name is empty in manifests and paths.
+
+pub mod v1;
