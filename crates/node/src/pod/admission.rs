@@ -258,18 +258,13 @@ fn check_volume(volume: &Volume) -> Verdict {
 }
 
 fn check_empty_dir(at: &str, source: &EmptyDirVolumeSource) -> Verdict {
-    match source.medium.as_deref() {
-        None | Some("") => {
-            if source.size_limit.is_some() {
-                return refuse(format!("{at}.emptyDir.sizeLimit"), "disk use cannot be limited yet; medium Memory can");
-            }
-            Ok(())
-        }
-        Some("Memory") => match source.size_limit.as_ref().map(|limit| resources::bytes(&limit.0)) {
-            Some(None) => refuse(format!("{at}.emptyDir.sizeLimit"), "it is no quantity"),
-            Some(Some(_)) | None => Ok(()),
-        },
-        Some(_) => refuse(format!("{at}.emptyDir.medium"), "only disk and Memory are supported"),
+    let is_known = matches!(source.medium.as_deref(), None | Some("" | "Memory"));
+    if !is_known {
+        return refuse(format!("{at}.emptyDir.medium"), "only disk and Memory are supported");
+    }
+    match source.size_limit.as_ref().map(|limit| resources::bytes(&limit.0)) {
+        Some(None) => refuse(format!("{at}.emptyDir.sizeLimit"), "it is no quantity"),
+        Some(Some(_)) | None => Ok(()),
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct World<'a> {
     pub containers: &'a BTreeMap<Slot, Vec<Seen>>,
     /// Sandbox and volumes.
     pub place: Place<'a>,
+    /// Why the pod has to go because of its volumes.
+    pub overfull: Option<&'a str>,
     /// Why the last try to start a container led to none.
     pub troubles: &'a BTreeMap<Slot, Trouble>,
     /// What probes say about running containers.
@@ -188,6 +190,10 @@ pub(crate) fn course(world: &World<'_>) -> Course {
             reason: Some("DeadlineExceeded".to_owned()),
             message: Some("Pod was active on the node longer than the specified deadline".to_owned()),
         };
+    }
+    if let Some(message) = world.overfull {
+        let (reason, message) = (Some("Evicted".to_owned()), Some(message.to_owned()));
+        return Course::End { phase: "Failed", reason, message };
     }
     Course::Run
 }

@@ -29,6 +29,8 @@ mod observe;
 
 /// How often a turn plans anew. Each round acts on what the one before has found, so few are needed.
 const MAX_ROUNDS: u32 = 8;
+/// How often volumes with a limit are measured. Nothing tells when a directory grows, and quotas are for file systems.
+const MEASURE_EVERY: Duration = Duration::from_secs(10);
 /// Signals, signal(7).
 const TERMINATE: i32 = 15;
 const KILL: i32 = 9;
@@ -154,6 +156,7 @@ impl Turn<'_> {
             return Ok(Next::OnChange);
         }
         let mut failure = None;
+        let measured = self.measure(wanted).await;
         let plan = self.act(wanted, &mut failure).await;
         let refreshed = self.refresh(wanted).await;
         self.report(wanted).await?;
@@ -164,6 +167,7 @@ impl Turn<'_> {
         }
         failure.map_or(Ok(()), Err)?;
         refreshed?;
+        measured?;
         Ok(self.next(plan))
     }
 
@@ -173,7 +177,9 @@ impl Turn<'_> {
             // A failed pull gets another name after a while.
             trouble.since.checked_add(status::PULL_BACK_OFF_AFTER).unwrap_or(now)
         });
-        let at = plan.wake_at.into_iter().chain(soon.filter(|at| *at > now)).min();
+        let measure = self.state.measured_at.and_then(|at| at.checked_add(MEASURE_EVERY).ok());
+        let measure = measure.filter(|_| !self.state.running().is_empty());
+        let at = plan.wake_at.into_iter().chain(measure).chain(soon.filter(|at| *at > now)).min();
         at.map_or(Next::OnChange, |at| {
             // A millisecond more, so that the moment has come when the turn does.
             let pause = Duration::try_from(at.duration_since(now)).unwrap_or_default();

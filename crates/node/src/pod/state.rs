@@ -50,6 +50,10 @@ pub(crate) struct State {
     pub sandbox: Sandbox,
     /// None: nobody has tried to make them.
     pub volumes: Option<Result<(), String>>,
+    /// Why the pod has to go because of its volumes.
+    pub overfull: Option<String>,
+    /// When volumes with a limit were last measured.
+    pub measured_at: Option<Timestamp>,
     /// Which content the volumes were made from.
     pub contents: Contents,
     pub troubles: BTreeMap<Slot, Trouble>,
@@ -105,6 +109,7 @@ impl State {
             back_off: view.back_off,
             containers: &self.containers,
             place: self.place(),
+            overfull: self.overfull.as_deref(),
             troubles: &self.troubles,
             health: &self.health,
             stopping: &self.stopping,

@@ -26,6 +26,7 @@ struct Case {
     now: Timestamp,
     containers: BTreeMap<Slot, Vec<Seen>>,
     place: Place<'static>,
+    overfull: Option<&'static str>,
     troubles: BTreeMap<Slot, Trouble>,
     health: BTreeMap<Attempt, Health>,
     stopping: BTreeMap<Attempt, Stopping>,
@@ -44,6 +45,7 @@ impl Case {
             now: at(100),
             containers: BTreeMap::new(),
             place: Place::Ready,
+            overfull: None,
             troubles: BTreeMap::new(),
             health: BTreeMap::new(),
             stopping: BTreeMap::new(),
@@ -80,6 +82,7 @@ impl Case {
             back_off: &back_off,
             containers: &self.containers,
             place: self.place,
+            overfull: self.overfull,
             troubles: &self.troubles,
             health: &self.health,
             stopping: &self.stopping,
@@ -281,6 +284,16 @@ fn a_pod_beyond_its_deadline_fails() {
     let over = case(40);
     assert!(matches!(over.plan().steps[..], [Step::Stop { .. }]));
     assert_eq!(over.told().reason.as_deref(), Some("DeadlineExceeded"));
+}
+
+#[test]
+fn a_pod_whose_volumes_are_too_full_is_evicted() {
+    let mut case = Case::new(json!({})).with(Slot::main(0), vec![running()]);
+    case.overfull = Some("too much");
+    assert!(matches!(case.plan().steps[..], [Step::Stop { .. }]));
+    let told = case.told();
+    let words = (told.phase.as_deref(), told.reason.as_deref(), told.message.as_deref());
+    assert_eq!(words, (Some("Failed"), Some("Evicted"), Some("too much")));
 }
 
 #[test]

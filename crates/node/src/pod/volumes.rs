@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use client::kinds::core::v1::{Pod, PodSpec, Volume};
 
 use super::identity::Directory;
+use super::resources;
 use super::spec::volume_group;
 use super::state::{Contents, State};
 use crate::agent::Inner;
@@ -81,6 +82,23 @@ impl Volumes<'_> {
         .await
     }
 
+    /// Why the pod has to go, if one of its volumes has more on disk than it may. Storage in memory is limited by the kernel.
+    ///
+    /// # Errors
+    /// [`Error::Disk`].
+    pub(crate) async fn overfull(&self) -> Result<Option<String>, Error> {
+        for (volume, limit) in limits(self.spec) {
+            let path = self.directory.volume(&volume.name);
+            let used = task::blocking(move || disk::usage(&path)).await;
+            let used = used.map_err(|source| Error::Disk { volume: volume.name.clone(), source })?;
+            if resources::bytes(limit).is_some_and(|allowed| used > allowed) {
+                let name = &volume.name;
+                return Ok(Some(format!("Usage of EmptyDir volume {name:?} exceeds the limit {limit:?}.")));
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether what the volumes show may have changed, as far as the agent's caches know.
     pub(crate) fn are_stale(&self, state: &State) -> bool {
         let mut volumes = self.spec.volumes.iter().flatten();
@@ -98,4 +116,12 @@ impl Volumes<'_> {
             })
         })
     }
+}
+
+/// The volumes on disk that have a limit.
+pub(crate) fn limits(spec: &PodSpec) -> impl Iterator<Item = (&Volume, &str)> {
+    spec.volumes.iter().flatten().filter_map(|volume| {
+        let source = volume.empty_dir.as_ref().filter(|source| source.medium.as_deref() != Some("Memory"))?;
+        Some((volume, source.size_limit.as_ref()?.0.as_str()))
+    })
 }

@@ -3,9 +3,10 @@
 //! Blocking; callers run this off the asynchronous runtime. Whatever is made here is found again by its path. Start
 //! reading at [`make_empty`].
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
 use client::kinds::core::v1::EmptyDirVolumeSource;
@@ -14,6 +15,8 @@ use container::memory::{self, Memory};
 use crate::pod::identity::Directory;
 use crate::pod::resources;
 
+/// The unit of a file's size on disk, stat(2).
+const BLOCK: u64 = 512;
 /// Everyone in the pod may write.
 const SHARED_MODE: u32 = 0o777;
 /// The agent alone writes.
@@ -60,6 +63,34 @@ pub(crate) fn make_filled(path: &Path, medium: Medium) -> io::Result<()> {
 pub(crate) enum Medium {
     Disk,
     Memory,
+}
+
+/// The bytes that a directory takes on its disk, with everything in it. What goes away meanwhile is not counted.
+///
+/// # Errors
+/// The operating system's.
+pub(crate) fn usage(directory: &Path) -> io::Result<u64> {
+    let (mut bytes, mut linked, mut open) = (0, HashSet::new(), vec![directory.to_owned()]);
+    while let Some(directory) = open.pop() {
+        let entries = match fs::read_dir(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            let found = match fs::symlink_metadata(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                found => found?,
+            };
+            if found.is_dir() {
+                open.push(path);
+            } else if found.nlink() > 1 && !linked.insert((found.dev(), found.ino())) {
+                continue;
+            }
+            bytes += found.blocks() * BLOCK;
+        }
+    }
+    Ok(bytes)
 }
 
 /// Removes the volumes of a pod: first what is mounted, then the directories. Fine if there are none.

@@ -109,7 +109,8 @@ async fn a_pod_with_a_finalizer_stays_as_it_ended(fixture: &mut Fixture) -> Resu
     let mut pod = script("p", SERVE);
     pod["metadata"]["finalizers"] = serde_json::json!(["example.com/hold"]);
     let pod = fixture.run(pod).await?;
-    fixture.wait_until_ready("p").await?;
+    // Ready to be asked to end: the shell has set its trap.
+    fixture.wait_for_log("p", "ready").await?;
     fixture.delete("p").await?;
     let uid = pod.metadata.uid.context("a uid")?;
     wait_until("the end of its directory", || (!fixture.pod_directory(&uid).exists()).then_some(())).await?;

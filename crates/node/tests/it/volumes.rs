@@ -12,6 +12,7 @@ tests![
     volumes_show_what_their_sources_say,
     containers_share_an_empty_directory,
     memory_has_its_limit,
+    a_disk_beyond_its_limit_evicts,
     a_sub_path_shows_a_part_of_a_volume,
     a_link_in_a_volume_leads_nowhere_outside,
     a_volume_whose_source_is_missing_is_waited_for,
@@ -105,6 +106,15 @@ async fn memory_has_its_limit(fixture: &mut Fixture) -> Result<()> {
     fixture.run(once(mounted("p", look, volume))).await?;
     fixture.wait_for_phase("p", "Succeeded").await?;
     assert_eq!(fixture.log("p", "").await?.1, "tmpfs\nfull\n");
+    Ok(())
+}
+
+async fn a_disk_beyond_its_limit_evicts(fixture: &mut Fixture) -> Result<()> {
+    let fill = "dd if=/dev/zero of=/v/fill bs=1M count=3; trap 'exit 0' TERM; while :; do sleep 0.05; done";
+    fixture.run(mounted("p", fill, json!({"emptyDir": {"sizeLimit": "1Mi"}}))).await?;
+    let status = fixture.wait_for_phase("p", "Failed").await?;
+    assert_eq!(status.reason.as_deref(), Some("Evicted"));
+    assert_eq!(status.message.as_deref(), Some("Usage of EmptyDir volume \"v\" exceeds the limit \"1Mi\"."));
     Ok(())
 }
 

@@ -10,10 +10,10 @@ use std::path::Path;
 use container::{Error as RuntimeError, Network, SandboxSpec, Status, Target};
 use futures_util::future::join_all;
 
-use super::{Error, KILL, TERMINATE, Turn, Wanted};
+use super::{Error, KILL, MEASURE_EVERY, TERMINATE, Turn, Wanted};
 use crate::event::Notice;
 use crate::logs;
-use crate::pod::back_off::Delay;
+use crate::pod::back_off::{Delay, after};
 use crate::pod::identity::{Attempt, Slot};
 use crate::pod::plan::{Step, Stopping, Trouble, container_of, ending};
 use crate::pod::record::Record;
@@ -140,6 +140,26 @@ impl Turn<'_> {
         }
         let made = volumes.make().await;
         self.volumes_made(wanted, made)
+    }
+
+    /// Measures the volumes that have a limit, if it is time.
+    pub(super) async fn measure(&mut self, wanted: Wanted<'_>) -> Result<(), Error> {
+        let now = self.agent.now();
+        let is_due = self.state.measured_at.is_none_or(|at| after(at, MEASURE_EVERY) <= now);
+        let has_limits = volumes::limits(wanted.spec).next().is_some();
+        if !has_limits || !is_due || self.state.running().is_empty() {
+            return Ok(());
+        }
+        let directory = self.directory();
+        let Wanted { pod, spec } = wanted;
+        let measured = Volumes { agent: self.agent, pod, spec, directory: &directory }.overfull().await;
+        let uid = self.uid.clone();
+        self.state.overfull = measured.map_err(|error| Error::Volumes { uid, source: Box::new(error) })?;
+        self.state.measured_at = Some(now);
+        if let Some(message) = self.state.overfull.clone() {
+            self.notice(wanted, Notice::warning("Evicted", message));
+        }
+        Ok(())
     }
 
     pub(super) async fn save(&self, record: &Record) -> Result<(), Error> {
