@@ -37,8 +37,11 @@ impl Turn<'_> {
                 Step::Prepare => self.prepare(wanted).await,
                 Step::Stop { attempt, deadline, reason } => {
                     self.notice(wanted, Notice::normal("Killing", reason.clone()));
-                    self.state.stopping.insert(*attempt, Stopping { deadline: *deadline, killed: false });
-                    self.signal(*attempt, TERMINATE).await
+                    let asked = self.signal(*attempt, TERMINATE).await;
+                    if asked.is_ok() {
+                        self.state.stopping.insert(*attempt, Stopping { deadline: *deadline, killed: false });
+                    }
+                    asked
                 }
                 Step::Kill { attempt } => self.signal(*attempt, KILL).await,
                 Step::Remove { attempt } => self.remove(*attempt).await,
@@ -86,9 +89,12 @@ impl Turn<'_> {
     pub(super) async fn prepare(&mut self, wanted: Wanted<'_>) -> Result<(), Error> {
         let directory = self.directory();
         if self.state.record.is_none() {
-            let record =
-                Record { first_user: self.agent.users.take().ok_or(Error::Users)?, delays: Default::default() };
-            self.save(&record).await?;
+            let first_user = self.agent.users.take().ok_or(Error::Users)?;
+            let record = Record { first_user, delays: BTreeMap::new() };
+            if let Err(error) = self.save(&record).await {
+                self.agent.users.release(first_user);
+                return Err(error);
+            }
             self.state.record = Some(record);
         }
         if self.state.sandbox != Sandbox::Made {

@@ -24,10 +24,10 @@ impl Turn<'_> {
             let known = self.state.stopping.get(&attempt).copied();
             let before = known.unwrap_or(Stopping { deadline: latest, killed: false });
             let stopping = Stopping { deadline: before.deadline.min(latest), ..before };
-            self.state.stopping.insert(attempt, stopping);
             if known.is_none() {
                 self.signal(attempt, TERMINATE).await?;
             }
+            self.state.stopping.insert(attempt, stopping);
             if stopping.killed {
             } else if stopping.deadline <= now {
                 self.signal(attempt, KILL).await?;
