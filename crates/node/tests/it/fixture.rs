@@ -2,19 +2,22 @@
 //!
 //! Start reading at [`Fixture`].
 
+use std::any::Any;
 use std::fs;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use bytes::Bytes;
 use client::kinds::core::v1::{ConfigMap, ContainerStatus, Event, Pod, PodStatus, Secret};
 use client::{Client, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use container::{Runtime, Zygote};
+use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
 use node::{Agent, BackOff};
@@ -66,13 +69,20 @@ pub(crate) fn run(test: Test, zygote: Zygote) -> Result<()> {
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     executor.block_on(async {
         let mut fixture = Fixture::start(zygote).await.context(test.name)?;
-        let result = (test.run)(&mut fixture).await;
+        // A failed assertion must not keep what runs from being removed.
+        let result = AssertUnwindSafe((test.run)(&mut fixture)).catch_unwind().await;
+        let result = result.unwrap_or_else(|panic| Err(anyhow!("{}", words_of(&*panic))));
         if result.is_err() {
             fixture.explain().await;
         }
         let cleaned = fixture.clean().await;
         result.and(cleaned)
     })
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    owned.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
 }
 
 /// The agent that the API server asks; it changes when a test starts another one.
