@@ -36,6 +36,13 @@ fn running(kubectl: &Kubectl, pod: &str) {
     kubectl.run(&["wait", "--for=condition=Ready", "--timeout=20s", pod]).ok();
 }
 
+/// Stops a server and takes along what its node had not yet cleaned up: pods leave the API before their namespaces go.
+fn put_away(mut server: Server) {
+    server.stop();
+    server.restart_with(&["--stop-pods"]);
+    server.stop();
+}
+
 fn a_pod_outlives_a_killed_server_and_is_adopted() {
     let mut server = Server::start();
     let marker = marker();
@@ -136,7 +143,7 @@ fn a_deployment_rolls_out_back_and_away() {
 }
 
 fn configuration_arrives_as_environment_and_as_files() {
-    let mut server = Server::start();
+    let server = Server::start();
     let kubectl = server.kubectl("default");
     kubectl
         .apply(
@@ -176,11 +183,11 @@ spec:
     kubectl.run(&["wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=20s", "pod/reader"]).ok();
     assert_eq!(kubectl.run(&["logs", "reader"]).ok(), "ahoy s3cret reader\nlisten 8080\ns3cret");
     kubectl.run(&["delete", "pod", "reader", "--timeout=20s"]).ok();
-    server.stop();
+    put_away(server);
 }
 
 fn a_failing_container_is_restarted_and_backs_off() {
-    let mut server = Server::start();
+    let server = Server::start();
     let kubectl = server.kubectl("default");
     kubectl
         .apply(
@@ -194,7 +201,7 @@ fn a_failing_container_is_restarted_and_backs_off() {
     assert_eq!(kubectl.field("pod/broken", code), "7");
     assert_eq!(kubectl.run(&["logs", "broken", "--previous"]).ok(), "giving up\n");
     kubectl.run(&["delete", "pod", "broken", "--timeout=20s"]).ok();
-    server.stop();
+    put_away(server);
 }
 
 /// The manifest of row P3, as users have it.
@@ -219,7 +226,7 @@ spec:
 "#;
 
 fn an_image_that_cannot_be_had_is_named() {
-    let mut server = Server::start();
+    let server = Server::start();
     let kubectl = server.kubectl("default");
     kubectl.apply(STOREFRONT).ok();
     let messages = "{.items[*].status.containerStatuses[0].state.waiting.message}";
@@ -228,7 +235,7 @@ fn an_image_that_cannot_be_had_is_named() {
         (ran.ok().matches("nginx:1.21").count() >= 3).then_some(())
     });
     kubectl.run(&["delete", "deployment", "storefront", "--cascade=foreground", "--timeout=30s"]).ok();
-    server.stop();
+    put_away(server);
 }
 
 fn pods_end_with_the_server_if_asked() {
